@@ -127,7 +127,7 @@ uint32_t program_reshape(struct program *p, uint32_t x, const struct graph_shape
 /* [n, c, w] as [n, c, 1, w], [n, c, h, w] as it is; and back to `rank`. */
 uint32_t program_widen(struct program *p, uint32_t x);
 uint32_t program_narrow(struct program *p, uint32_t x, uint32_t rank);
-bool program_is_constant(const struct program *p, uint32_t value);
+bool program_is_constant(struct program *p, uint32_t value); /* graph_is_constant() */
 /* A product with weights [out, in], or transposed [in, out], prepared once. */
 uint32_t program_linear(struct program *p, uint32_t x, uint32_t weight, uint32_t bias,
                         bool transposed);

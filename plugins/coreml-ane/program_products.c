@@ -4,10 +4,9 @@
 
 #include <string.h>
 
-bool program_is_constant(const struct program *p, uint32_t value)
+bool program_is_constant(struct program *p, uint32_t value)
 {
-    const struct graph *graph = p->builder.graph;
-    return value < graph->n_values && graph->values[value].constant != NULL;
+    return graph_is_constant(&p->builder, value);
 }
 
 uint32_t program_turned(struct program *p, uint32_t weight)

@@ -46,24 +46,25 @@ static bool is_plain(const struct program *p, const struct graph_attributes *a,
            a->recurrent.cell_gate.function == MAP_TANH && a->recurrent.output.function == MAP_TANH;
 }
 
-/* The gates i, f, g, o of weights or a bias whose rows are i, f, o, g: views of its parts. */
+/* The gates i, f, g, o of weights or a bias whose rows are i, f, o, g; of those in the file, views. */
 static void split_gates(struct program *p, uint32_t weight, int64_t n, uint32_t *ret)
 {
-    static const size_t places[] = {0, 1, 3, 2};
-    struct graph_shape shape = shape_of(p, weight);
+    static const int64_t places[] = {0, 1, 3, 2};
+    const struct graph_shape shape = shape_of(p, weight);
     if (!program_may_prepare(p, weight))
         return;
-    if (!program_is_constant(p, weight) || shape.rank == 0 || shape.size[0] != 4 * n) {
-        program_fail(p, "whose weights are no constants of four gates");
+    if (!program_is_constant(p, weight)) {
+        program_fail(p, "whose weights are computed in each run, want constants");
         return;
     }
-    const struct graph_value value = p->builder.graph->values[weight];
-    shape.size[0] = n;
-    p->builder.graph->values[weight].n_uses++; /* by the views: it stays as long as any constant */
-    const size_t gate_bytes = graph_shape_size(&shape) * (value.dtype == MODEL_F32 ? 4 : 2);
-    for (size_t i = 0; i < 4; i++)
-        ret[i] = graph_add_constant(&p->builder, value.dtype, &shape,
-                                    (const char *)value.constant + places[i] * gate_bytes);
+    if (shape.rank == 0 || shape.size[0] != 4 * n) {
+        program_contradicts(p, "whose weights are not of four gates");
+        return;
+    }
+    for (size_t i = 0; i < 4; i++) {
+        ret[i] = program_slice(p, weight, 0, places[i] * n, (places[i] + 1) * n);
+        (void)program_is_constant(p, ret[i]);
+    }
 }
 
 /* A plain LSTM in one direction: h of each step, then the last c. */
@@ -101,11 +102,12 @@ static uint32_t add_recurrent(struct program *p, const struct graph_attributes *
         program_optional(p, after ? "input_bias" : join_name(bias, "bias", suffix)), false);
     if (!after && program_has(p, "input_bias"))
         gates = program_binary(p, BINARY_ADD, gates, program_input(p, "input_bias"));
-    if (p->builder.status != MODEL_OK || shape_of(p, weight).rank != 2 ||
-        shape_of(p, x).rank != 3 || !program_is_constant(p, weight)) {
-        program_fail(p, "whose weights are no constant matrix, or that reads no [s, b, i]");
+    if (shape_of(p, weight).rank != 2 || shape_of(p, x).rank != 3)
+        program_contradicts(p, "whose weights are no matrix, or that reads no [s, b, i]");
+    else if (!program_is_constant(p, weight))
+        program_fail(p, "whose weights are computed in each run, want constants");
+    if (p->builder.status != MODEL_OK)
         return GRAPH_NONE;
-    }
     const uint32_t h = state_of(p, "initial_h", first, n);
     const uint32_t inputs[] = {gates, h, lstm ? state_of(p, "initial_c", first, n) : h,
                                program_may_prepare(p, weight) ? program_turned(p, weight)

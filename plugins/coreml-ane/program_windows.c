@@ -81,15 +81,15 @@ static uint32_t read_weight(struct program *p, struct graph_window *window)
 {
     const uint32_t weight = program_widen(p, program_input(p, "weight"));
     const struct graph_shape shape = shape_of(p, weight);
-    if (p->builder.status == MODEL_OK && shape.rank == 4 &&
-        p->builder.graph->values[weight].constant != NULL &&
-        (p->depth == 0 || program_work(p, graph_shape_size(&shape) >> 8))) {
-        window->kernel[0] = shape.size[2];
-        window->kernel[1] = shape.size[3];
-        return weight;
-    }
-    program_fail(p, "whose weights are not constant, or not of four dimensions");
-    return GRAPH_NONE;
+    if (shape.rank != 4)
+        program_fail(p, "whose weights are of other than three or four dimensions");
+    else if (!program_is_constant(p, weight))
+        program_fail(p, "whose weights are computed in each run, want constants");
+    if (p->builder.status != MODEL_OK || !program_may_prepare(p, weight))
+        return GRAPH_NONE;
+    window->kernel[0] = shape.size[2];
+    window->kernel[1] = shape.size[3];
+    return weight;
 }
 
 static void translate_conv(struct program *p)

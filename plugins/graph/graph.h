@@ -322,6 +322,7 @@ struct graph {
     uint32_t n_values, n_nodes, value_capacity, node_capacity;
     uint32_t *inputs, *outputs; /* values */
     uint32_t n_inputs, n_outputs;
+    size_t n_known, n_folded; /* numbers of constants that were added, and that were computed */
     const struct graph_plan *plan; /* once finished */
     /* Set by a reader whose constants are views of a file, or NULL: these are not read any more, soon. */
     void (*discard)(void *reader, const void *data, size_t size_bytes);

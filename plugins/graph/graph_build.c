@@ -98,6 +98,7 @@ static uint32_t add_value(struct graph_builder *builder, const struct graph_valu
         return GRAPH_NONE;
     graph->values[graph->n_values] = *value;
     graph->values[graph->n_values].is_whole |= builder->adds_whole;
+    graph->n_known += value->constant != NULL ? graph_shape_size(&value->shape) : 0;
     return graph->n_values++;
 }
 

@@ -52,6 +52,10 @@ void graph_add_output(struct graph_builder *builder, uint32_t value);
  * constant; NULL: it is not known yet. */
 const float *graph_known(struct graph_builder *builder, uint32_t value);
 
+/* Whether the value depends on constants alone: then it is one from now on, whatever its size. Not where too many
+ * nodes or numbers lie between, or nodes whose weights are prepared: these compute it in each run. */
+bool graph_is_constant(struct graph_builder *builder, uint32_t value);
+
 /* The shape of a value; of GRAPH_NONE rank 0. */
 struct graph_shape graph_shape_of(const struct graph_builder *builder, uint32_t value);
 

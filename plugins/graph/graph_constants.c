@@ -105,6 +105,15 @@ void graph_discard(struct graph *graph, uint32_t index)
         release(graph, value);
 }
 
+void graph_release_unread(struct graph *graph)
+{
+    for (uint32_t i = 0; i < graph->n_values; i++)
+        if (graph->values[i].constant != NULL && graph->values[i].n_uses == 0) {
+            graph_discard(graph, i);
+            release(graph, &graph->values[i]);
+        }
+}
+
 void graph_release_constants(struct graph *graph)
 {
     for (uint32_t i = 0; i < graph->n_values; i++)

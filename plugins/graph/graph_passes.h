@@ -40,6 +40,8 @@ void graph_remove_unread(struct graph *graph);
 model_status graph_keep(struct graph *graph, uint32_t value, struct model_error *err);
 /* Its weights are packed: gives the memory back, if nobody else reads it. */
 void graph_discard(struct graph *graph, uint32_t value);
+/* Of what nobody reads any more, once constants are computed. */
+void graph_release_unread(struct graph *graph);
 /* All that is not kept. */
 void graph_release_constants(struct graph *graph);
 

@@ -1,6 +1,6 @@
 /* test_graph.c - graphs as a whole: what is fused computes the same, memory is shared without harm, constants
  * are folded or read where they are, runs can be cancelled, what does not fit is refused with a sentence.
- * Covers plugins/graph/graph.c, graph_build.c, graph_fold.c, graph_fuse.c, graph_plan.c, graph_run.c and
+ * Covers plugins/graph/graph.c, graph_build.c, graph_fuse.c, graph_plan.c, graph_run.c and
  * graph_services.c. */
 #include "graph_harness.h"
 

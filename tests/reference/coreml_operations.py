@@ -12,6 +12,7 @@ import numpy as np
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from coreml_operations_plain import PLAIN  # noqa: E402
+from coreml_operations_weights import WEIGHTS  # noqa: E402
 from coreml_writer import BOOL, F32, I32, Tensor, Writer, numbers  # noqa: E402
 
 
@@ -412,7 +413,7 @@ FAMILIES = {f.__name__: f for f in (
     gathers, scatters, orders, selections, slices, random_slices, declared_shapes, blocks, sizes, nearest_sizes,
     resamplings, affine_maps, crops, pools, norms, fewer_bits, products, recurrences,
     simple_recurrences, reductions, activations, functions, casts,
-    activations_of_no_numbers, pairs_of_no_numbers, extremes_of_no_numbers) + PLAIN}
+    activations_of_no_numbers, pairs_of_no_numbers, extremes_of_no_numbers) + PLAIN + WEIGHTS}
 
 
 def write(name, cases, folder):

@@ -120,6 +120,16 @@ REFUSED = {  # an operation of x [2, 3, 4]
                                                      "valid, custom or same", weight=numbers(3, 2, 2)),
     "quantize_to_an_unknown_type": unknown("quantize", "output_dtype", "int4", "int8 or uint8", x=None,
                                            input=numbers(2, 3), scale=np.float32(1)),
+    "conv_by_weights_of_a_run": case("conv", "'conv' whose weights are computed in each run, want constants", weight="x"),
+    "transposed_conv_by_weights_of_a_run": case("conv_transpose", "whose weights are computed in each run, want constants",
+                                                weight="x"),
+    "conv_by_a_matrix": case("conv", "'conv' whose weights are of other than three or four dimensions",
+                             weight=numbers(5, 3)),
+    "lstm_by_weights_of_a_run": case("lstm", "'lstm' whose weights are computed in each run, want constants",
+                                     **{**LSTM, "weight_ih": "x"}),
+    "lstm_of_three_gates": case("lstm", "'lstm' whose weights are not of four gates", **{**LSTM, "weight_hh": numbers(12, 4)}),
+    "gru_by_a_vector": case("gru", "'gru' whose weights are no matrix", initial_h=numbers(3, 4),
+                            weight_ih=numbers(12, 4), weight_hh=numbers(12)),
     "einsum_with_a_letter_twice": case("einsum", "none twice", x=None, values="xx", equation="aab,abc->c"),
     "einsum_of_other_sizes": case("einsum", "'b' has two sizes", x=None, values="xx", equation="abc,bde->acde"),
     "einsum_of_nothing": case("einsum", "none twice", x=None, values="xx", equation="->"),
@@ -222,6 +232,21 @@ def more_than_memory():
     return c
 
 
+def weights_of_a_small_file():
+    """A kernel of 50 MB that a file of a few bytes names."""
+    c = Cases()
+    weight = c.make("fill", shape=[1 << 12, 3, 1 << 10], value=np.float32(1))[0]
+    c.add("conv", x=c.input("x", 1, 3, 1 << 10), weight=weight)
+    return c
+
+
+def recurrence_by_weights_of_a_run():
+    c = Cases()
+    weight = c.input("w", 12, 4)
+    c.add("gru", x=c.input("x", 2, 3, 4), initial_h=numbers(3, 4), weight_ih=numbers(12, 4), weight_hh=weight)
+    return c
+
+
 def repeats(value):
     """"xx": a list of x and x."""
     return isinstance(value, str) and set(value) == {"x"}
@@ -245,8 +270,11 @@ def main(folder):
     for name, (_, words, _) in REFUSED.items():
         write(name, refused(name), folder)
         print(name, words)
-    write("more_than_memory", more_than_memory(), folder)
-    print("more_than_memory", "a run of the model takes ")
+    for family, words in ((more_than_memory, "a run of the model takes "),
+                          (weights_of_a_small_file, "whose weights are computed in each run, want constants"),
+                          (recurrence_by_weights_of_a_run, "'gru' whose weights are computed in each run, want constants")):
+        write(family.__name__, family(), folder)
+        print(family.__name__, words)
 
 
 if __name__ == "__main__":

@@ -20,9 +20,9 @@ static void infer(struct operator_shapes *shapes)
     for (uint32_t i = GAMMA; i <= VARIANCE; i++) {
         if (!input_is_vector(shapes, i, x->size[x->rank - 1]))
             return;
-        if (shapes->graph->values[shapes->node->inputs[i]].constant == NULL) {
+        if (!graph_is_constant(shapes->builder, shapes->node->inputs[i])) {
             graph_fail(shapes->builder, MODEL_UNSUPPORTED,
-                       "a batch norm whose parameters are computed");
+                       "a batch norm whose parameters are computed in each run, want constants");
             return;
         }
     }

@@ -82,6 +82,9 @@ def convolutions(c):
     x, y = c.input("x", 2, 4, 7, 6), c.input("y", 1, 3, 9)
     for kind in ("valid", "custom", "same", "same_lower"):
         c.add("conv", x=x, weight=numbers(6, 4, 3, 2), bias=numbers(6), strides=[2, 3], pad_type=kind, pad=[1, 0, 2, 1])
+    for kind in ("same", "same_lower"):  # an odd number of them, of which one side has more
+        c.add("conv", x=x, weight=numbers(5, 4, 2, 4), pad_type=kind)
+        c.add("conv", x=y, weight=numbers(5, 3, 4), strides=[3], pad_type=kind)
     c.add("conv", x=x, weight=numbers(4, 1, 3, 3), pad_type="same", groups=4, dilations=[2, 1])
     c.add("conv", x=x, weight=numbers(6, 2, 2, 2), bias=numbers(6), pad_type="valid", groups=2)
     c.add("conv", x=y, weight=numbers(5, 3, 4), bias=numbers(5), strides=[2], pad_type="custom", pad=[1, 2], dilations=[2])
@@ -97,6 +100,7 @@ def same_pools(c):
     for kind in ("l2_pool", "max_pool", "avg_pool"):
         for pad_type in ("valid", "custom", "same", "same_lower"):
             c.add(kind, x=x, kernel_sizes=[3, 2], strides=[2, 3], pad_type=pad_type, pad=[1, 2, 0, 1])
+            c.add(kind, x=x, kernel_sizes=[4, 2], strides=[1, 1], pad_type=pad_type, pad=[2, 1, 0, 1])
         c.add(kind, x=y, kernel_sizes=[4], strides=[3], pad_type="valid")
 
 

@@ -90,6 +90,18 @@ def norms(p):
           weights(16, numbers(6)))
 
 
+def odd_windows(p):
+    """As many numbers as steps: of an odd number that is padded one side has more, by default the one behind."""
+    x = p.input("x", 2, 4, 7, 6)
+    for side in (b"", put(1, 0), put(1, 1)):
+        for stride in ([1, 1], [3, 4]):
+            p.add(100, [x], put(1, 5) + put(2, 4) + several(20, [2, 5]) + several(30, stride) + put(51, side) +
+                  weights(90, numbers(5, 4, 2, 5)))
+            for kind in (0, 1, 2):
+                p.add(120, [x], put(1, kind) + several(10, [4, 5]) + several(20, stride) + put(31, side) +
+                      put(50, 1))
+
+
 def blocks(p):
     x, y = p.input("x", 2, 3, 4, 6), p.input("y", 8, 2, 3)
     p.add(345, [x], put(1, 0) + put(2, 2))
@@ -367,8 +379,8 @@ def sequences(p):
 
 
 FAMILIES = {f.__name__: f for f in (
-    norms, blocks, together, map_reductions, pictures, left_out, recurrences, long_memories, growing_memories, pairs, functions,
-    more_functions, reductions, products, shapes, more_shapes, places, orders, sequences, crops)}
+    norms, odd_windows, blocks, together, map_reductions, pictures, left_out, recurrences, long_memories, growing_memories, pairs,
+    functions, more_functions, reductions, products, shapes, more_shapes, places, orders, sequences, crops)}
 
 def save_network(p, folder, name, words=""):
     """Prints the name, and behind it the words."""

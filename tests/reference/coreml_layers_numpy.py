@@ -1,5 +1,5 @@
 """coreml_layers_numpy.py - layers of a NeuralNetwork on exact values, in double precision with numpy; for
-coreml_layers.py. (Convolutions and the layers beside them are evaluated with torch, by coreml_network.py.)"""
+coreml_layers.py. (Most convolutions and the layers beside them are evaluated with torch, by coreml_network.py.)"""
 import functools
 import math
 
@@ -8,6 +8,7 @@ import numpy as np
 from coreml_files import fields, floats, integers, message, number, text
 from coreml_program_pictures import crop_resize
 from coreml_program_places import blocks, joined
+from coreml_program_windows import conv, pool
 
 
 def signed(n):
@@ -399,6 +400,25 @@ def crops(p, x, roi):
 
 
 LAYERS[212] = crops
+
+
+def windows(p, x, same):
+    """What conv and pool read: "same", the odd number on the side that asymmetryMode says."""
+    return {"x": x, "strides": integers(p, 20 if same == 31 else 30),
+            "pad_type": "same_lower" if number(message(p, same), 1) == 1 else "same"}
+
+
+def convolution(p, x):
+    kernel = floats(message(p, 90), 1).astype(np.float64)
+    return conv({**windows(p, x, 51), "weight": kernel.reshape([number(p, 1), number(p, 2)] + integers(p, 20))}, 0)
+
+
+def pooling(p, x):
+    return pool(("max", "avg", "l2")[number(p, 1)])(
+        {**windows(p, x, 31), "kernel_sizes": integers(p, 10), "exclude_padding_from_average": number(p, 50)}, 0)
+
+
+LAYERS.update({100: convolution, 120: pooling})
 
 
 def preprocessed(network, name, color, planes):

@@ -69,6 +69,28 @@ static void what_is_no_row_or_not_in_order_is_computed(void **state)
     graph_test_destroy(test);
 }
 
+/* Each gives back its own. */
+static void memory_of_the_graph_has_one_value(void **state)
+{
+    (void)state;
+    struct graph_test *test = graph_test_create();
+    const uint32_t x =
+        graph_give_constant(&test->builder, MODEL_F32, &matrix, graph_test_numbers(test, 600));
+    const uint32_t y = graph_reshape(&test->builder, x, 1, (const int64_t[]){600});
+    assert_true(graph_is_constant(&test->builder, y));
+    const struct graph_value *from = &test->builder.graph->values[x],
+                             *to = &test->builder.graph->values[y];
+    assert_true(to->is_own && from->is_own && to->constant != from->constant);
+    assert_memory_equal(to->constant, from->constant, 600 * sizeof(float));
+    graph_test_destroy(test);
+}
+
+static void count_discards(void *reader, const void *data, size_t size_bytes)
+{
+    (void)data, (void)size_bytes;
+    ++*(size_t *)reader;
+}
+
 /* Halves are read as float32 for it, and what is made on the way goes when the graph is finished. */
 static void memory_is_what_is_read_in_the_end(void **state)
 {
@@ -77,6 +99,9 @@ static void memory_is_what_is_read_in_the_end(void **state)
     const struct graph_shape shape = {2, {N / 2, 2}};
     struct graph_test *test = graph_test_create();
     uint16_t *halves = calloc(N, sizeof *halves);
+    size_t n_discarded = 0;
+    test->builder.graph->reader = &n_discarded;
+    test->builder.graph->discard = count_discards;
     const uint32_t x = graph_test_input(test, &shape);
     const uint32_t weight = graph_add_constant(&test->builder, MODEL_F16, &shape, halves);
     const uint64_t before = kernels_memory_bytes(test->kernels);
@@ -89,6 +114,7 @@ static void memory_is_what_is_read_in_the_end(void **state)
     graph_test_finish(test, graph_binary(&test->builder, BINARY_ADD, x, twice));
     assert_in_range(kernels_memory_bytes(test->kernels) - before, NUMBERS_BYTES,
                     NUMBERS_BYTES + LITTLE);
+    assert_int_equal(n_discarded, 1);
     graph_test_destroy(test);
     free(halves);
 }
@@ -142,6 +168,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_and_shapes_of_what_a_reader_has_are_views),
         cmocka_unit_test(what_is_no_row_or_not_in_order_is_computed),
+        cmocka_unit_test(memory_of_the_graph_has_one_value),
         cmocka_unit_test(memory_is_what_is_read_in_the_end),
         cmocka_unit_test(what_depends_on_a_run_is_no_constant),
         cmocka_unit_test(too_many_numbers_or_nodes_are_left_for_later),

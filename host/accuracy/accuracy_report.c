@@ -156,14 +156,14 @@ void accuracy_report_say(const struct accuracy_report *report, const struct accu
 
 /* ---- which of two reports counts, and whether one does without somebody who looks at it */
 
-static bool is_made(const struct accuracy_report *report)
+bool accuracy_report_is_made(const struct accuracy_report *report)
 {
     return strcmp(report->inputs, "made") == 0;
 }
 
 bool accuracy_report_is_weak(const struct accuracy_report *report)
 {
-    return is_made(report) || report->samples < ACCURACY_FEW_SAMPLES;
+    return accuracy_report_is_made(report) || report->samples < ACCURACY_FEW_SAMPLES;
 }
 
 bool accuracy_report_is_weaker(const struct accuracy_report *report,
@@ -171,8 +171,8 @@ bool accuracy_report_is_weaker(const struct accuracy_report *report,
 {
     const bool refuses = !accuracy_report_passes(report, &report->budget);
     const bool refused = !accuracy_report_passes(than, &than->budget);
-    if (is_made(report) != is_made(than))
-        return is_made(report) && (refused || !refuses);
+    if (accuracy_report_is_made(report) != accuracy_report_is_made(than))
+        return accuracy_report_is_made(report) && (refused || !refuses);
     if (refuses != refused)
         return refused;
     return report->samples < than->samples;
@@ -180,10 +180,11 @@ bool accuracy_report_is_weaker(const struct accuracy_report *report,
 
 void accuracy_report_describe(const struct accuracy_report *report, char *text, size_t text_bytes)
 {
-    (void)snprintf(
-        text, text_bytes, "%lld sample%s of %s, %s", (long long)report->samples,
-        report->samples == 1 ? "" : "s", is_made(report) ? "made inputs" : report->inputs,
-        accuracy_report_passes(report, &report->budget) ? "within its budget" : "budget missed");
+    (void)snprintf(text, text_bytes, "%lld sample%s of %s, %s", (long long)report->samples,
+                   report->samples == 1 ? "" : "s",
+                   accuracy_report_is_made(report) ? "made inputs" : report->inputs,
+                   accuracy_report_passes(report, &report->budget) ? "within its budget"
+                                                                   : "budget missed");
 }
 
 /* ---- writing */

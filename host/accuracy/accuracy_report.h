@@ -53,6 +53,8 @@ bool accuracy_report_passes(const struct accuracy_report *report,
 void accuracy_report_say(const struct accuracy_report *report, const struct accuracy_budget *budget,
                          char *text, size_t text_bytes);
 
+/* Of inputs that were made from the model's description. */
+bool accuracy_report_is_made(const struct accuracy_report *report);
 /* Of few samples, or of made inputs: what it says is true, and not enough for who did not look at it. */
 bool accuracy_report_is_weak(const struct accuracy_report *report);
 /* Whether it should not silently take the place of another one: made inputs are weaker than real ones, a budget that is

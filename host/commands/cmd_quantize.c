@@ -278,9 +278,11 @@ static void warn_of_weak(const struct accuracy_report *report)
     if (!accuracy_report_is_weak(report) || !accuracy_report_passes(report, &report->budget))
         return;
     accuracy_report_describe(report, is, sizeof is);
-    command_warn("--dtype auto does not go by this report (%s): it wants %d samples or more of "
+    command_warn("--dtype auto does not go by this report (%s): %sit wants %d samples or more of "
                  "texts, pictures or tensors",
-                 is, ACCURACY_FEW_SAMPLES);
+                 is,
+                 accuracy_report_is_made(report) ? "made inputs do not count, however many; " : "",
+                 ACCURACY_FEW_SAMPLES);
 }
 
 static model_status keep_report(const struct quantize_command *quantize,

@@ -16,10 +16,20 @@ static const struct model_tensor *ids_of(const struct made_inputs *sample)
     return NULL;
 }
 
-/* Adds what two answers to one sample have in common; false: nothing can be compared. */
-static bool compare(const struct modelhost_result *exact, const struct modelhost_result *other,
-                    const struct made_inputs *sample, bool predicts,
-                    struct output_difference *difference)
+static model_status refuse_no_number(const char *name, struct model_error *err)
+{
+    return error_set(err, MODEL_UNSUPPORTED,
+                     "the output '%.100s' has not one finite number in float32, there is nothing "
+                     "to compare with; give inputs that the model is made for: --text, --image or "
+                     "--inputs",
+                     name);
+}
+
+/* Adds what two answers to one sample have in common. */
+static model_status compare(const struct modelhost_result *exact,
+                            const struct modelhost_result *other, const struct made_inputs *sample,
+                            bool predicts, struct output_difference *difference,
+                            struct model_error *err)
 {
     bool found = false;
     for (uint32_t i = 0; i < modelhost_result_count(exact); i++) {
@@ -27,6 +37,8 @@ static bool compare(const struct modelhost_result *exact, const struct modelhost
         const struct model_tensor *is = modelhost_result_find(other, want->name);
         if (is == NULL || !output_difference_add(difference, want, is))
             continue;
+        if (!output_difference_has_numbers(want))
+            return refuse_no_number(want->name, err);
         found = true;
         if (strcmp(want->name, "logits") != 0)
             continue;
@@ -36,7 +48,10 @@ static bool compare(const struct modelhost_result *exact, const struct modelhost
             output_difference_add_predictions(difference, want, is, ids->data,
                                               (size_t)ids->shape[1]);
     }
-    return found;
+    return found ? MODEL_OK
+                 : error_set(err, MODEL_UNSUPPORTED,
+                             "the model's usual outputs are not float32, or empty: there is "
+                             "nothing to compare");
 }
 
 static model_status run_sample(struct modelhost_model *exact, struct modelhost_model *other,
@@ -48,10 +63,8 @@ static model_status run_sample(struct modelhost_model *exact, struct modelhost_m
     model_status status = stoppable_run(exact, sample->list, sample->n, NULL, stop, &want, err);
     if (status == MODEL_OK)
         status = stoppable_run(other, sample->list, sample->n, NULL, stop, &is, err);
-    if (status == MODEL_OK && !compare(want, is, sample, predicts, difference))
-        status =
-            error_set(err, MODEL_UNSUPPORTED,
-                      "the model's usual outputs are not float32, there is nothing to compare");
+    if (status == MODEL_OK)
+        status = compare(want, is, sample, predicts, difference, err);
     modelhost_result_destroy(want);
     modelhost_result_destroy(is);
     return status;

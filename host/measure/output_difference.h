@@ -22,9 +22,11 @@ struct output_difference {
         .min_cosine = 1                                                                            \
     }
 
+/* Whether one number of an output, F32, is finite: what a model answers else says nothing of another one. */
+bool output_difference_has_numbers(const struct model_tensor *exact);
 /* Two outputs of one name, F32: all numbers of a tensor are one vector. Two vectors of zeros have a cosine of 1; what is
- * not finite in the other model alone is as far away as can be (cosine -1). false, and nothing is added: they are not F32
- * or have different shapes. */
+ * not finite in the other model alone is as far away as can be (cosine -1). false, and nothing is added: they are not F32,
+ * empty, or have different shapes. */
 bool output_difference_add(struct output_difference *difference, const struct model_tensor *exact,
                            const struct model_tensor *other);
 /* Rows along the last dimension: whether both have their largest number in the same place, and it is one. */

@@ -114,6 +114,10 @@ rm "$facts/reference.safetensors"
 run quantize "$facts" --dtype int8 --text "$work/absent.txt"
 same 'a text that is not there' "$code" 3
 
+run quantize "$facts" --dtype bf16 --report
+same 'made inputs keep a budget, too' "$code" 0
+ok 'and do not count, which is said' grep -qxF 'modelhost: warning: --dtype auto does not go by this report (8 samples of made inputs, within its budget): made inputs do not count, however many; it wants 8 samples or more of texts, pictures or tensors' "$work/err"
+
 # ---- rows of logits: how many agree is counted here, from what the model answers in both dtypes
 
 (cd "$work" && python3 -c '
@@ -181,6 +185,17 @@ ok 'its perplexity is that of its logits' sh -c "cd '$work' && python3 perplexit
 run quantize "$tales" --dtype int8 --text README.md --max-perplexity-change 0 --max-cosine-loss 2
 same 'perplexity has a budget, too' "$code" 1
 ok 'which is missed with the figure' says 'int8 missed its budget: perplexity 0.'
+
+# ---- a model that answers no number has not kept anything
+
+(cd "$work" && python3 -c '
+import math, tensors
+path = "tales/backends/cpu/model.safetensors"
+tensors.write(path, {name: ("F32", shape, [math.nan] * len(values)) for name, (shape, values) in tensors.read(path).items()})')
+run quantize "$tales" --dtype int8 --report
+same 'answers that are all NaN are no sample' "$code" 1
+same 'which names the output' "$(cat "$work/err")" "modelhost: the output 'output' has not one finite number in float32, there is nothing to compare with; give inputs that the model is made for: --text, --image or --inputs"
+same 'and is not believed' "$(run run "$tales" -q --describe --dtype auto && python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["compute_dtype"])' "$work/out")" f32
 
 shared=$(cd "${SHARED:-../shared}" 2>/dev/null && pwd)
 if [ -z "$shared" ] || [ ! -d "$shared/models/real/capp-gpt2" ]; then

@@ -65,6 +65,19 @@ static void what_is_no_number_is_as_far_as_can_be(void **state)
     assert_float_equal(difference.min_cosine, -1, 0);
 }
 
+static void what_has_no_finite_number_is_known(void **state)
+{
+    (void)state;
+    float none[] = {NAN, -INFINITY, INFINITY}, one[] = {NAN, -INFINITY, 0};
+    const struct model_tensor without = tensor_of("x", none, 1, 1, 3);
+    const struct model_tensor with = tensor_of("x", one, 1, 1, 3);
+    const struct model_tensor empty = tensor_of("x", NULL, 1, 1, 0);
+    assert_false(output_difference_has_numbers(&without));
+    assert_true(output_difference_has_numbers(&with));
+    assert_false(output_difference_has_numbers(&empty));
+    assert_false(output_difference_add(&difference, &empty, &empty));
+}
+
 static void other_shapes_are_not_compared(void **state)
 {
     (void)state;
@@ -125,6 +138,7 @@ int main(void)
         cmocka_unit_test_setup(the_worst_cosine_counts_and_has_a_name, set_up),
         cmocka_unit_test_setup(zeros_are_like_zeros_only, set_up),
         cmocka_unit_test_setup(what_is_no_number_is_as_far_as_can_be, set_up),
+        cmocka_unit_test_setup(what_has_no_finite_number_is_known, set_up),
         cmocka_unit_test_setup(other_shapes_are_not_compared, set_up),
         cmocka_unit_test_setup(rows_agree_by_their_largest, set_up),
         cmocka_unit_test_setup(a_row_of_no_numbers_agrees_with_none, set_up),

@@ -105,6 +105,8 @@ model_status coreml_blob_view(const uint8_t *file, uint64_t file_bytes, uint64_t
         end > file_bytes)
         return refuse(err, what, offset,
                       "the data is outside the file, or not at a multiple of 64");
+    if (data < offset + METADATA_BYTES && end > offset)
+        return refuse(err, what, offset, "the data lies over its own metadata");
     *ret_data = file + data;
     *ret_bytes = size_bytes;
     return MODEL_OK;

@@ -2,10 +2,13 @@
  * inputs: each is looked for in both. */
 #include "coreml_constexpr.h"
 #include "coreml_build.h"
+#include "dtype.h"
 #include "errors.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#define SHAPE_BYTES (MODEL_MAX_RANK * 22)
 
 typedef model_status expand_fn(const struct coreml_operation *operation, uint64_t n_elements,
                                float *ret, struct model_error *err);
@@ -21,6 +24,51 @@ static const struct coreml_value *find(const struct coreml_operation *operation,
 {
     const struct coreml_value *value = coreml_operation_attribute(operation, name);
     return value != NULL ? value : coreml_operation_constant(operation, name);
+}
+
+static model_status refuse_shape(const struct coreml_operation *operation, const char *name,
+                                 const int64_t *shape, uint32_t rank, struct model_error *err)
+{
+    const struct coreml_named_type *output = &operation->outputs[0];
+    char found[SHAPE_BYTES], wanted[SHAPE_BYTES];
+    return coreml_refuse(err, "%s: '%s' gives the shape %s, its output '%.150s' is declared as %s",
+                         operation->type, name, shape_text(shape, rank, found, sizeof found),
+                         output->name,
+                         shape_text(output->type.shape, output->type.rank, wanted, sizeof wanted));
+}
+
+static bool is_output_shape(const struct coreml_operation *operation, const int64_t *shape,
+                            uint64_t rank)
+{
+    const struct coreml_type *output = &operation->outputs[0].type;
+    return rank == output->rank && memcmp(shape, output->shape, rank * sizeof *shape) == 0;
+}
+
+/* The parameter that has a number for each of the output's. */
+static model_status check_alike(const struct coreml_operation *operation, const char *name,
+                                struct model_error *err)
+{
+    const struct coreml_value *value = find(operation, name);
+    if (value == NULL || value->type.kind != COREML_TYPE_TENSOR)
+        return refuse(operation, name, err);
+    return is_output_shape(operation, value->type.shape, value->type.rank)
+               ? MODEL_OK
+               : refuse_shape(operation, name, value->type.shape, value->type.rank, err);
+}
+
+/* 'shape', which the older operations have, says the same as the output's type. */
+static model_status check_shape(const struct coreml_operation *operation, struct model_error *err)
+{
+    const struct coreml_value *value = find(operation, "shape");
+    int64_t shape[MODEL_MAX_RANK];
+    if (value == NULL)
+        return MODEL_OK;
+    if (value->n_elements > MODEL_MAX_RANK)
+        return refuse(operation, "shape", err);
+    model_status status = coreml_value_to_int64(value, shape, err);
+    return status != MODEL_OK || is_output_shape(operation, shape, value->n_elements)
+               ? status
+               : refuse_shape(operation, "shape", shape, (uint32_t)value->n_elements, err);
 }
 
 /* All numbers of a parameter, to be freed. wanted 0: any number of them. */
@@ -52,8 +100,6 @@ static model_status expand_affine(const struct coreml_operation *operation, uint
     int64_t axis = 0;
     const struct coreml_value *data = find(operation, "quantized_data");
     const struct coreml_value *axis_value = find(operation, "axis");
-    if (data == NULL || data->n_elements != n_elements)
-        return refuse(operation, "quantized_data", err);
     model_status status = axis_value != NULL && axis_value->n_elements == 1
                               ? coreml_value_to_int64(axis_value, &axis, err)
                               : refuse(operation, "axis", err);
@@ -118,6 +164,19 @@ static model_status expand_table(const struct coreml_operation *operation, uint6
     return status;
 }
 
+static bool is_set(const struct coreml_value *mask, uint64_t i)
+{
+    return ((const uint8_t *)mask->data)[i / 8] >> (i % 8) & 1;
+}
+
+static uint64_t count_set(const struct coreml_value *mask, uint64_t n_elements)
+{
+    uint64_t n_set = 0;
+    for (uint64_t i = 0; i < n_elements; i++)
+        n_set += is_set(mask, i);
+    return n_set;
+}
+
 /* A mask, packed from the lowest bit on, says where the next number goes; elsewhere is 0. */
 static model_status expand_sparse(const struct coreml_operation *operation, uint64_t n_elements,
                                   float *ret, struct model_error *err)
@@ -125,19 +184,21 @@ static model_status expand_sparse(const struct coreml_operation *operation, uint
     const struct coreml_value *mask = find(operation, "mask");
     const struct coreml_value *data = find(operation, "nonzero_data");
     float *numbers = NULL;
-    uint64_t n_numbers = 0, used = 0;
+    uint64_t n_numbers = 0, n_set = 0, used = 0;
     if (mask == NULL || mask->size_bytes != n_elements / 8 + (n_elements % 8 != 0))
         return refuse(operation, "mask", err);
-    model_status status = coreml_value_check(mask, err);
+    model_status status =
+        mask->type.dtype == COREML_U1 ? check_alike(operation, "mask", err) : MODEL_OK;
+    if (status == MODEL_OK)
+        status = coreml_value_check(mask, err);
     if (status == MODEL_OK && (data == NULL || data->n_elements > 0))
         status = take(operation, "nonzero_data", 0, &numbers, &n_numbers, err);
-    for (uint64_t i = 0; i < n_elements && status == MODEL_OK; i++) {
-        const bool is_set = ((const uint8_t *)mask->data)[i / 8] >> (i % 8) & 1;
-        if (is_set && used == n_numbers)
-            status = refuse(operation, "nonzero_data", err);
-        else
-            ret[i] = is_set ? numbers[used++] : 0;
-    }
+    if (status == MODEL_OK && (n_set = count_set(mask, n_elements)) != n_numbers)
+        status = coreml_refuse(err, "%s: 'nonzero_data' has %llu numbers, 'mask' places for %llu",
+                               operation->type, (unsigned long long)n_numbers,
+                               (unsigned long long)n_set);
+    for (uint64_t i = 0; i < n_elements && status == MODEL_OK; i++)
+        ret[i] = is_set(mask, i) ? numbers[used++] : 0;
     free(numbers);
     return status;
 }
@@ -145,10 +206,15 @@ static model_status expand_sparse(const struct coreml_operation *operation, uint
 static model_status expand_cast(const struct coreml_operation *operation, uint64_t n_elements,
                                 float *ret, struct model_error *err)
 {
-    const struct coreml_value *value = find(operation, "source_val");
-    if (value == NULL || value->n_elements != n_elements)
-        return refuse(operation, "source_val", err);
-    return coreml_value_to_float32(value, ret, err);
+    const struct coreml_value *dtype = find(operation, "output_dtype");
+    const char *wanted = dtype != NULL ? coreml_value_text(dtype) : NULL;
+    const char *declared = coreml_dtype_name(operation->outputs[0].type.dtype);
+    (void)n_elements;
+    if (wanted != NULL && strcmp(wanted, declared) != 0)
+        return coreml_refuse(err,
+                             "%s: 'output_dtype' is '%.20s', its output '%.150s' is declared as %s",
+                             operation->type, wanted, operation->outputs[0].name, declared);
+    return coreml_value_to_float32(find(operation, "source_val"), ret, err);
 }
 
 /* The element of a scale, or an offset, that an element of the data belongs to: blocks in each dimension. */
@@ -180,8 +246,6 @@ static model_status expand_blockwise(const struct coreml_operation *operation, u
     const struct coreml_value *data = find(operation, "data"), *scale = find(operation, "scale");
     const struct coreml_value *offset = find(operation, "offset");
     float *scales = NULL, *offsets = NULL;
-    if (data == NULL || data->n_elements != n_elements)
-        return refuse(operation, "data", err);
     if (n_elements == 0)
         return MODEL_OK;
     if (!is_blocked(&data->type, scale))
@@ -207,10 +271,13 @@ static model_status expand_blockwise(const struct coreml_operation *operation, u
 static const struct {
     const char *type;
     expand_fn *expand;
+    const char *alike; /* the parameter of the output's shape; NULL: none has it */
 } operators[] = {
-    {"constexpr_affine_dequantize", expand_affine},        {"constexpr_lut_to_dense", expand_table},
-    {"constexpr_sparse_to_dense", expand_sparse},          {"constexpr_cast", expand_cast},
-    {"constexpr_blockwise_shift_scale", expand_blockwise},
+    {"constexpr_affine_dequantize", expand_affine, "quantized_data"},
+    {"constexpr_lut_to_dense", expand_table, NULL},
+    {"constexpr_sparse_to_dense", expand_sparse, NULL},
+    {"constexpr_cast", expand_cast, "source_val"},
+    {"constexpr_blockwise_shift_scale", expand_blockwise, "data"},
 };
 
 bool coreml_is_constexpr(const struct coreml_operation *operation)
@@ -230,9 +297,14 @@ model_status coreml_constexpr_to_float32(const struct coreml_operation *operatio
             return refuse(operation, "shape", err);
     if (wanted != n_elements)
         return refuse(operation, "shape", err);
-    for (size_t i = 0; i < sizeof operators / sizeof operators[0]; i++)
-        if (strcmp(operators[i].type, operation->type) == 0)
-            return operators[i].expand(operation, n_elements, ret, err);
+    for (size_t i = 0; i < sizeof operators / sizeof operators[0]; i++) {
+        if (strcmp(operators[i].type, operation->type) != 0)
+            continue;
+        model_status status = check_shape(operation, err);
+        if (status == MODEL_OK && operators[i].alike != NULL)
+            status = check_alike(operation, operators[i].alike, err);
+        return status == MODEL_OK ? operators[i].expand(operation, n_elements, ret, err) : status;
+    }
     return error_set(err, MODEL_UNSUPPORTED, "weights compressed with '%.100s' are not read",
                      operation->type);
 }

@@ -80,6 +80,14 @@ static void refuses_metadata_that_lies(void **state)
     assert_int_equal(view(file, 64, COREML_F32, 32, &err), MODEL_CORRUPT);
     put(file + 80, UINT64_MAX - 63, 8);
     assert_int_equal(view(file, 64, COREML_F32, 32, &err), MODEL_CORRUPT);
+    static const uint64_t over[] = {64, 128};
+    for (size_t i = 0; i < 2;
+         i++) { /* of metadata at 128: data that ends in it, and that begins there */
+        make_file(file, 2, 128);
+        put_metadata(file + 128, 2, 128, over[i]);
+        assert_int_equal(view(file, 128, COREML_F32, 32, &err), MODEL_CORRUPT);
+        assert_string_equal(err.message, "w: weights at 128: the data lies over its own metadata");
+    }
     make_file(file, 11, 2);
     assert_int_equal(view(file, 64, COREML_U4, 3, &err), MODEL_CORRUPT);
     assert_string_equal(err.message,

@@ -60,6 +60,61 @@ static void affine_scales_along_its_axis(void **state)
                         "that fits; " MODEL_CONTRADICTS);
 }
 
+/* Each refuses to make [2, 3] of what is [3, 2]. */
+static void data_of_another_shape_is_refused(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"constexpr_affine_dequantize", "quantized_data"},
+        {"constexpr_cast", "source_val"},
+        {"constexpr_blockwise_shift_scale", "data"},
+        {"constexpr_lut_to_dense", "shape"},
+        {"constexpr_sparse_to_dense", "shape"},
+    };
+    const int8_t bytes[6] = {0};
+    const int32_t sizes[] = {3, 2};
+    const int64_t turned[] = {3, 2}, two[] = {2};
+    const struct coreml_value data = constant(COREML_I8, 2, turned, bytes),
+                              shape = constant(COREML_I32, 1, two, sizes);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const bool is_shape = strcmp(cases[i][1], "shape") == 0;
+        const struct coreml_attribute attribute = {cases[i][1], is_shape ? &shape : &data};
+        struct model_error err = MODEL_ERROR_INIT;
+        char sentence[200];
+        float got[6];
+        (void)snprintf(sentence, sizeof sentence,
+                       "%s: '%s' gives the shape [3, 2], its output 'w' is declared as [2, 3]; %s",
+                       cases[i][0], cases[i][1], MODEL_CONTRADICTS);
+        assert_int_equal(expand(cases[i][0], &attribute, 1, 2, 3, got, &err), MODEL_CORRUPT);
+        assert_string_equal(err.message, sentence);
+        assert_int_equal(expand(cases[i][0], NULL, 0, 2, 3, got, &err),
+                         strcmp(cases[i][0], "constexpr_lut_to_dense") == 0 ? MODEL_UNSUPPORTED
+                                                                            : MODEL_CORRUPT);
+    }
+}
+
+static void a_shape_of_another_rank_is_refused(void **state)
+{
+    (void)state;
+    const int32_t sizes[MODEL_MAX_RANK + 1] = {2, 3, 1};
+    const uint8_t mask[] = {0x3f};
+    const float data[6] = {0};
+    const int64_t one[] = {1}, six[] = {6};
+    struct coreml_value s = constant(COREML_I32, 1, (const int64_t[]){3}, sizes);
+    const struct coreml_value m = constant(COREML_U8, 1, one, mask),
+                              d = constant(COREML_F32, 1, six, data);
+    const struct coreml_attribute attributes[] = {
+        {"mask", &m}, {"nonzero_data", &d}, {"shape", &s}};
+    float got[6];
+    assert_int_equal(expand("constexpr_sparse_to_dense", attributes, 3, 2, 3, got, NULL),
+                     MODEL_CORRUPT);
+    s = constant(COREML_I32, 1, (const int64_t[]){MODEL_MAX_RANK + 1}, sizes);
+    assert_int_equal(expand("constexpr_sparse_to_dense", attributes, 3, 2, 3, got, NULL),
+                     MODEL_CORRUPT);
+    s = constant(COREML_I32, 1, (const int64_t[]){2}, sizes);
+    assert_int_equal(expand("constexpr_sparse_to_dense", attributes, 3, 2, 3, got, NULL), MODEL_OK);
+}
+
 static void a_table_is_read_from_the_lowest_bit_on(void **state)
 {
     (void)state;
@@ -85,8 +140,8 @@ static void a_mask_places_the_numbers(void **state)
 {
     (void)state;
     const uint8_t mask[] = {0x16}; /* bits 1, 2, 4 */
-    const float data[] = {1, 2, 3};
-    const int64_t one[] = {1}, three[] = {3}, two[] = {2};
+    const float data[] = {1, 2, 3}, more[] = {1, 2, 3, 4};
+    const int64_t one[] = {1}, three[] = {3}, two[] = {2}, four[] = {4};
     struct coreml_value m = constant(COREML_U8, 1, one, mask),
                         d = constant(COREML_F32, 1, three, data);
     const struct coreml_attribute attributes[] = {{"mask", &m}, {"nonzero_data", &d}};
@@ -95,6 +150,28 @@ static void a_mask_places_the_numbers(void **state)
     const float want[] = {0, 1, 2, 0, 3, 0};
     assert_memory_equal(got, want, sizeof want);
     d = constant(COREML_F32, 1, two, data);
+    struct model_error err = MODEL_ERROR_INIT;
+    assert_int_equal(expand("constexpr_sparse_to_dense", attributes, 2, 2, 3, got, &err),
+                     MODEL_CORRUPT);
+    assert_string_equal(err.message, "constexpr_sparse_to_dense: 'nonzero_data' has 2 numbers, "
+                                     "'mask' places for 3; " MODEL_CONTRADICTS);
+    d = constant(COREML_F32, 1, four, more);
+    assert_int_equal(expand("constexpr_sparse_to_dense", attributes, 2, 2, 3, got, &err),
+                     MODEL_CORRUPT);
+}
+
+static void a_mask_of_bits_has_the_shape_of_what_it_makes(void **state)
+{
+    (void)state;
+    const uint8_t mask[] = {0x16};
+    const float data[] = {1, 2, 3};
+    const int64_t three[] = {3}, dense[] = {2, 3}, turned[] = {3, 2};
+    struct coreml_value m = constant(COREML_U1, 2, dense, mask);
+    const struct coreml_value d = constant(COREML_F32, 1, three, data);
+    const struct coreml_attribute attributes[] = {{"mask", &m}, {"nonzero_data", &d}};
+    float got[6];
+    assert_int_equal(expand("constexpr_sparse_to_dense", attributes, 2, 2, 3, got, NULL), MODEL_OK);
+    m = constant(COREML_U1, 2, turned, mask);
     assert_int_equal(expand("constexpr_sparse_to_dense", attributes, 2, 2, 3, got, NULL),
                      MODEL_CORRUPT);
 }
@@ -131,6 +208,13 @@ static void casts_and_names_what_it_does_not_read(void **state)
     float got[2];
     assert_int_equal(expand("constexpr_cast", attributes, 1, 1, 2, got, NULL), MODEL_OK);
     assert_true(got[0] == 1 && got[1] == -2);
+    const struct coreml_value half = {.type = {.kind = COREML_TYPE_TENSOR, .dtype = COREML_STRING},
+                                      .n_elements = 1,
+                                      .strings = (const char *const[]){"fp16"}};
+    const struct coreml_attribute to_half[] = {{"source_val", &v}, {"output_dtype", &half}};
+    assert_int_equal(expand("constexpr_cast", to_half, 2, 1, 2, got, &err), MODEL_CORRUPT);
+    assert_string_equal(err.message, "constexpr_cast: 'output_dtype' is 'fp16', its output 'w' is "
+                                     "declared as fp32; " MODEL_CONTRADICTS);
     assert_int_equal(expand("constexpr_new", attributes, 1, 1, 2, got, &err), MODEL_UNSUPPORTED);
     assert_string_equal(err.message, "weights compressed with 'constexpr_new' are not read");
 }
@@ -139,8 +223,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(affine_scales_along_its_axis),
+        cmocka_unit_test(data_of_another_shape_is_refused),
+        cmocka_unit_test(a_shape_of_another_rank_is_refused),
         cmocka_unit_test(a_table_is_read_from_the_lowest_bit_on),
         cmocka_unit_test(a_mask_places_the_numbers),
+        cmocka_unit_test(a_mask_of_bits_has_the_shape_of_what_it_makes),
         cmocka_unit_test(blocks_have_scales_and_offsets_of_their_own),
         cmocka_unit_test(casts_and_names_what_it_does_not_read),
     };

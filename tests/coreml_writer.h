@@ -200,6 +200,17 @@ static inline void add_attribute(struct proto *operation, const char *name, stru
     proto_child(operation, 5, &entry);
 }
 
+/* A const Operation: its output is declared as the value is, whose type stands first and in the same field. */
+static inline struct proto const_of(const char *output, struct proto value)
+{
+    struct proto operation = proto_of_text(1, "const"), named = proto_of_text(1, output);
+    assert_true(value.data[1] < 0x80);
+    proto_raw(&named, value.data, 2 + (size_t)value.data[1]);
+    proto_child(&operation, 3, &named);
+    add_attribute(&operation, "val", value);
+    return operation;
+}
+
 /* An array x whose dimensions (rank) are from least to most. */
 static inline struct proto ranged_feature(size_t rank, const uint64_t *usual, const uint64_t *least,
                                           const uint64_t *most)

@@ -2,10 +2,14 @@
  * each name is. */
 #include "coreml_build.h"
 #include "coreml_scope.h"
+#include "dtype.h"
 #include "errors.h"
 
+#include <stdio.h>
 #include <string.h>
 
+#define SHAPE_BYTES   (MODEL_MAX_RANK * 22)
+#define TYPE_BYTES    (SHAPE_BYTES + 16)
 #define MAX_ARGUMENTS 256 /* each is compared with those before it; a list is one */
 
 struct program_reader {
@@ -154,16 +158,50 @@ static model_status build_blocks(struct program_reader *reader, const coreml_mes
     return status;
 }
 
+/* A size of the output that is not known is any. */
+static bool is_of_type(const struct coreml_type *value, const struct coreml_type *output)
+{
+    bool same =
+        value->kind == output->kind && value->dtype == output->dtype && value->rank == output->rank;
+    for (uint32_t i = 0; i < output->rank && same; i++)
+        same = output->shape[i] < 0 || output->shape[i] == value->shape[i];
+    return same;
+}
+
+/* "fp32 [8, 32]" */
+static const char *type_text(const struct coreml_type *type, char text[TYPE_BYTES])
+{
+    char shape[SHAPE_BYTES];
+    if (type->kind != COREML_TYPE_TENSOR)
+        return "no tensor";
+    (void)snprintf(text, TYPE_BYTES, "%s %s", coreml_dtype_name(type->dtype),
+                   shape_text(type->shape, type->rank, shape, sizeof shape));
+    return text;
+}
+
+static model_status check_const(const struct coreml_build *build,
+                                const struct coreml_operation *operation,
+                                const struct coreml_value *value)
+{
+    char found[TYPE_BYTES], declared[TYPE_BYTES];
+    if (value == NULL || operation->n_outputs != 1)
+        return coreml_build_refuse(build, "a const operation has no 'val', or not one output");
+    const struct coreml_named_type *output = &operation->outputs[0];
+    return is_of_type(&value->type, &output->type)
+               ? MODEL_OK
+               : coreml_build_refuse(build,
+                                     "the const '%.150s' has a value of %s and is declared as %s",
+                                     output->name, type_text(&value->type, found),
+                                     type_text(&output->type, declared));
+}
+
 static model_status define_outputs(struct program_reader *reader,
                                    const struct coreml_operation *operation)
 {
     const bool is_const = strcmp(operation->type, "const") == 0;
     const struct coreml_value *value =
         is_const ? coreml_operation_attribute(operation, "val") : NULL;
-    model_status status = MODEL_OK;
-    if (is_const && (value == NULL || operation->n_outputs != 1))
-        return coreml_build_refuse(reader->build,
-                                   "a const operation has no 'val', or not one output");
+    model_status status = is_const ? check_const(reader->build, operation, value) : MODEL_OK;
     for (size_t i = 0; i < operation->n_outputs && status == MODEL_OK; i++)
         status = define(reader, operation->outputs[i].name, value);
     return status;

@@ -48,10 +48,10 @@ static uint64_t place_of(uint64_t matrix)
 static void add_product(struct proto *block, uint64_t matrix, const char *weight, const char *from,
                         const char *to)
 {
-    struct proto constant = operation_of("const", weight), product = operation_of("linear", to);
-    add_attribute(&constant, "val",
-                  blob_value_of(tensor_type(COREML_F32, (const uint64_t[]){WIDTH, WIDTH}, 2),
-                                "@model_path/weights/weight.bin", place_of(matrix)));
+    struct proto product = operation_of("linear", to);
+    const struct proto constant =
+        const_of(weight, blob_value_of(tensor_type(COREML_F32, (const uint64_t[]){WIDTH, WIDTH}, 2),
+                                       "@model_path/weights/weight.bin", place_of(matrix)));
     add_input(&product, "x", from);
     add_input(&product, "weight", weight);
     proto_child(block, 3, &constant);

@@ -16,9 +16,7 @@ static struct proto model_with(struct proto operation)
 /* A const operation named y of that value, read. */
 static struct coreml_model *constant(struct proto value, const struct coreml_value **ret)
 {
-    struct proto operation = operation_of("const", "y");
-    add_attribute(&operation, "val", value);
-    const struct proto model = model_with(operation);
+    const struct proto model = model_with(const_of("y", value));
     struct coreml_model *read = read_model(&model);
     *ret = coreml_operation_attribute(&read->program->main->block.operations[0], "val");
     return read;
@@ -26,9 +24,7 @@ static struct coreml_model *constant(struct proto value, const struct coreml_val
 
 static void refuse_value(struct proto value, const char *part)
 {
-    struct proto operation = operation_of("const", "y");
-    add_attribute(&operation, "val", value);
-    const struct proto model = model_with(operation);
+    const struct proto model = model_with(const_of("y", value));
     expect_refusal(&model, MODEL_CORRUPT, part);
 }
 
@@ -111,6 +107,33 @@ static void gives_numbers_of_every_form(void **state)
     assert_int_equal(coreml_value_to_int64(value, whole, NULL), MODEL_OK);
     assert_true(whole[0] == ((int64_t)1 << 62) + 1);
     coreml_model_close(model);
+}
+
+static void refuses_constants_that_are_declared_as_something_else(void **state)
+{
+    (void)state;
+    const uint64_t pair[] = {2}, three[] = {3}, column[] = {2, 1};
+    const struct proto numbers = packed("\0\0\0\0\0\0\0\0\0\0\0", 12);
+    const struct {
+        struct proto value;
+        const char *found;
+    } cases[] = {
+        {value_of(tensor_type(COREML_F16, pair, 1), 7, packed("\0\0\0", 4)), "fp16 [2]"},
+        {value_of(tensor_type(COREML_F32, three, 1), 1, numbers), "fp32 [3]"},
+        {value_of(tensor_type(COREML_F32, column, 2), 1, packed("\0\0\0\0\0\0\0", 8)),
+         "fp32 [2, 1]"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct proto operation = operation_of("const", "y"); /* a pair of floats */
+        char sentence[160];
+        (void)snprintf(sentence, sizeof sentence,
+                       "m: the const 'y' has a value of %s and is declared as fp32 [2]; "
+                       "the model contradicts itself",
+                       cases[i].found);
+        add_attribute(&operation, "val", cases[i].value);
+        const struct proto model = model_with(operation);
+        expect_refusal(&model, MODEL_CORRUPT, sentence);
+    }
 }
 
 static void reads_strings_and_lists(void **state)
@@ -243,6 +266,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_operations_and_what_their_names_stand_for),
         cmocka_unit_test(gives_numbers_of_every_form),
+        cmocka_unit_test(refuses_constants_that_are_declared_as_something_else),
         cmocka_unit_test(reads_strings_and_lists),
         cmocka_unit_test(says_which_weight_file_is_missing),
         cmocka_unit_test(refuses_values_that_are_not_of_their_type),

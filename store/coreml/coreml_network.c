@@ -11,17 +11,33 @@
 struct network_reader {
     const struct coreml_build *build;
     struct coreml_scope scope; /* names of blobs */
+    unsigned depth;            /* of nested networks */
 };
 
 static model_status build_network(struct network_reader *reader, const coreml_message *message,
                                   const struct coreml_network **ret);
 
-/* Blobs may be written again: loops copy into those of the round before. */
 static model_status define(struct network_reader *reader, const char *name)
 {
     return coreml_scope_define(&reader->scope, name, NULL) != COREML_SCOPE_NO_MEMORY
                ? MODEL_OK
                : coreml_build_no_memory(reader->build);
+}
+
+/* Copies may write a blob again, and nested networks: both branches make the same one, loops that of the round before. */
+static model_status define_outputs(struct network_reader *reader, const struct coreml_layer *layer)
+{
+    const bool may_repeat = reader->depth > 0 || strcmp(layer->kind_name, "copy") == 0;
+    model_status status = MODEL_OK;
+    const void *ignored;
+    for (size_t i = 0; i < layer->n_outputs && status == MODEL_OK; i++)
+        status = !may_repeat && coreml_scope_find(&reader->scope, layer->outputs[i], &ignored)
+                     ? coreml_build_refuse(reader->build,
+                                           "the layer '%.200s' writes '%.200s', which is there "
+                                           "before it",
+                                           layer->name, layer->outputs[i])
+                     : define(reader, layer->outputs[i]);
+    return status;
 }
 
 static model_status build_nested(struct network_reader *reader, struct coreml_layer *layer)
@@ -31,12 +47,14 @@ static model_status build_nested(struct network_reader *reader, struct coreml_la
     } nested[] = {{"branch", {"ifBranch", "elseBranch"}},
                   {"loop", {"conditionNetwork", "bodyNetwork"}}};
     model_status status = MODEL_OK;
+    reader->depth++;
     for (size_t i = 0; i < 2; i++)
         for (size_t j = 0; j < 2 && strcmp(layer->kind_name, nested[i].kind) == 0; j++) {
             const coreml_message *network = coreml_child(layer->params, nested[i].fields[j]);
             if (network != NULL && status == MODEL_OK)
                 status = build_network(reader, network, &layer->networks[j]);
         }
+    reader->depth--;
     return status;
 }
 
@@ -83,28 +101,40 @@ static model_status build_layer(struct network_reader *reader, const coreml_mess
         status = check_inputs(reader, ret);
     if (status == MODEL_OK)
         status = build_nested(reader, ret);
-    for (size_t i = 0; i < ret->n_outputs && status == MODEL_OK; i++)
-        status = define(reader, ret->outputs[i]);
-    return status;
+    return status == MODEL_OK ? define_outputs(reader, ret) : status;
 }
 
-static model_status build_preprocessing(const struct coreml_build *build,
+/* Without a name it is of any input; what is defined before the layers are the inputs. */
+static model_status check_preprocessed(const struct network_reader *reader, const char *name)
+{
+    const void *ignored;
+    return name[0] == '\0' || coreml_scope_find(&reader->scope, name, &ignored)
+               ? MODEL_OK
+               : coreml_build_refuse(reader->build,
+                                     "the preprocessing of '%.200s' is of no input of the model",
+                                     name);
+}
+
+static model_status build_preprocessing(const struct network_reader *reader,
                                         const coreml_message *message, struct coreml_network *ret)
 {
+    const struct coreml_build *build = reader->build;
+    model_status status = MODEL_OK;
     const size_t n = coreml_count(message, "preprocessing");
     struct coreml_preprocessing *items = coreml_arena_take(build->arena, n, sizeof *items);
     if (items == NULL)
         return coreml_build_no_memory(build);
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n && status == MODEL_OK; i++) {
         const coreml_message *item = coreml_child_at(message, "preprocessing", i);
         items[i].feature = coreml_text(item, "featureName");
         items[i].scaler = coreml_child(item, "scaler");
         items[i].mean_image =
             coreml_floats(coreml_child(item, "meanImage"), "meanImage", &items[i].n_mean);
+        status = check_preprocessed(reader, items[i].feature);
     }
     ret->preprocessing = items;
     ret->n_preprocessing = n;
-    return MODEL_OK;
+    return status;
 }
 
 static model_status build_network(struct network_reader *reader, const coreml_message *message,
@@ -116,7 +146,7 @@ static model_status build_network(struct network_reader *reader, const coreml_me
     struct coreml_layer *layers = coreml_arena_take(build->arena, n, sizeof *layers);
     if (network == NULL || layers == NULL)
         return coreml_build_no_memory(build);
-    model_status status = build_preprocessing(build, message, network);
+    model_status status = build_preprocessing(reader, message, network);
     for (size_t i = 0; i < n && status == MODEL_OK; i++)
         status = build_layer(reader, coreml_child_at(message, "layers", i), &layers[i]);
     if (status != MODEL_OK)

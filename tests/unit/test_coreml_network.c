@@ -96,6 +96,43 @@ static void numbers_kinds_that_it_does_not_know(void **state)
     coreml_model_close(read);
 }
 
+static void refuses_a_layer_that_writes_what_is_there_and_is_no_copy(void **state)
+{
+    (void)state;
+    static const uint32_t kinds[] = {130, 600}; /* activation, copy */
+    static const char *const outputs[] = {"y", "x"};
+    for (size_t i = 0; i < 4; i++) {
+        struct proto body = proto_in(1, layer_of("x", "y", 130, nothing));
+        const struct proto again = layer_of("x", outputs[i % 2], kinds[i / 2], nothing);
+        char sentence[80];
+        proto_child(&body, 1, &again);
+        (void)snprintf(sentence, sizeof sentence, "the layer '%s' writes '%s', which is there",
+                       outputs[i % 2], outputs[i % 2]);
+        const struct proto model = model_of(4, 500, body);
+        if (i < 2)
+            expect_refusal(&model, MODEL_CORRUPT, sentence);
+        else
+            coreml_model_close(read_model(&model));
+    }
+}
+
+static void refuses_preprocessing_of_no_input(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"", "x", "z"};
+    for (size_t i = 0; i < 3; i++) {
+        struct proto body = proto_in(1, layer_of("x", "y", 130, nothing));
+        const struct proto step = proto_of_text(1, names[i]);
+        proto_child(&body, 2, &step);
+        const struct proto model = model_of(4, 500, body);
+        if (i == 2)
+            expect_refusal(&model, MODEL_CORRUPT,
+                           "the preprocessing of 'z' is of no input of the model");
+        else
+            coreml_model_close(read_model(&model));
+    }
+}
+
 static void refuses_a_layer_that_reads_what_comes_later(void **state)
 {
     (void)state;
@@ -230,6 +267,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_layers_and_parameters_by_name),
         cmocka_unit_test(numbers_kinds_that_it_does_not_know),
+        cmocka_unit_test(refuses_a_layer_that_writes_what_is_there_and_is_no_copy),
+        cmocka_unit_test(refuses_preprocessing_of_no_input),
         cmocka_unit_test(refuses_a_layer_that_reads_what_comes_later),
         cmocka_unit_test(reads_networks_in_a_branch),
         cmocka_unit_test(decodes_floats_and_halves),

@@ -163,13 +163,14 @@ model_status api_refused(struct modelhost_model *model, model_status status)
 model_status api_run_and_wait(struct modelhost_request *request,
                               struct modelhost_result **ret_result, struct model_error *err)
 {
-    struct scheduler *scheduler = request->model->host->scheduler;
+    struct modelhost_model *model = request->model;
+    struct scheduler *scheduler = model->host->scheduler;
     model_status status = MODEL_OK;
     const bool goes_direct = request->wants_direct || lane_pipeline_spares_lane(request);
     if (!goes_direct || !scheduler_run_direct(scheduler, request))
         status = scheduler_submit(scheduler, request, err);
     if (status == MODEL_OK) {
-        scheduler_wait(scheduler, request);
+        scheduler_wait(scheduler, request, &model->lane_account.answer_spin);
         if (request->on_tensors != NULL || request->job != NULL)
             request_close(request);
         status = request->status;
@@ -180,7 +181,7 @@ model_status api_run_and_wait(struct modelhost_request *request,
             (void)error_set(err, status, "%s", request_error(request)->message);
         }
     } else {
-        (void)api_refused(request->model, status);
+        (void)api_refused(model, status);
     }
     request_drop(request);
     return status;

@@ -229,6 +229,7 @@ void request_drop(struct modelhost_request *request)
     uv_mutex_destroy(&request->telling);
     uv_mutex_destroy(&request->listening);
     loaded_model_drop(request->model);
+    loaded_model_drop(request->asked);
     free(request);
 }
 

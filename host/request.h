@@ -68,6 +68,8 @@ struct modelhost_request {
     _Atomic uint32_t references;
     uint64_t id;                   /* unique in the host, from 1; in log lines */
     struct modelhost_model *model; /* holds a reference */
+    struct modelhost_model
+        *asked; /* the same; whom the caller asked, whose way leads to `model`; NULL: that itself */
     struct scheduler *scheduler;
     int32_t priority;
     bool wants_direct; /* to run on the caller's thread */

@@ -188,18 +188,20 @@ bool scheduler_is_crowded(const struct scheduler *scheduler)
            scheduler->options.n_cpus;
 }
 
-static bool wait_for_answer(struct scheduler *scheduler, struct modelhost_request *request)
+static bool wait_for_answer(struct scheduler *scheduler, struct modelhost_request *request,
+                            struct wait_spin *spin)
 {
     (void)atomic_fetch_add_explicit(&scheduler->n_waiting, 1, memory_order_relaxed);
-    const bool came = wait_word_wait(&request->answered, &request->model->lane_account.answer_spin,
-                                     scheduler_is_crowded(scheduler), request->deadline_ns);
+    const bool came = wait_word_wait(&request->answered, spin, scheduler_is_crowded(scheduler),
+                                     request->deadline_ns);
     (void)atomic_fetch_sub_explicit(&scheduler->n_waiting, 1, memory_order_relaxed);
     return came;
 }
 
-void scheduler_wait(struct scheduler *scheduler, struct modelhost_request *request)
+void scheduler_wait(struct scheduler *scheduler, struct modelhost_request *request,
+                    struct wait_spin *spin)
 {
-    if (wait_for_answer(scheduler, request))
+    if (wait_for_answer(scheduler, request, spin))
         return;
     uv_mutex_lock(&scheduler->mutex);
     scheduler_expire(scheduler, request, clock_now_ns());

@@ -78,11 +78,16 @@ model_status scheduler_submit(struct scheduler *scheduler, struct modelhost_requ
  * none. Whenever one has been opened, or could not be. Without locks. [any-thread] */
 struct backend_chain;
 void scheduler_route_held(struct scheduler *scheduler, const struct backend_chain *chain);
+/* The same for requests that wait for a lane to run at this backend, which takes no calls any more. Those that have begun
+ * and those of sessions stay. Without locks. [any-thread] */
+void scheduler_route_waiting(struct scheduler *scheduler, const struct modelhost_model *model);
 
 /* How many requests wait, and run on lanes that are not abandoned. */
 void scheduler_count(struct scheduler *scheduler, uint32_t *ret_queued, uint32_t *ret_running);
-/* Waits for the answer of a request without a callback; at its deadline gives it. */
-void scheduler_wait(struct scheduler *scheduler, struct modelhost_request *request);
+/* Waits for the answer of a request without a callback; at its deadline gives it. `spin` is of a model that lives as long; the
+ * request may have gone on to another one. */
+void scheduler_wait(struct scheduler *scheduler, struct modelhost_request *request,
+                    struct wait_spin *spin);
 /* Runs a request without a callback on the calling thread, in the place of a lane that is free, and answers
  * it; false: none is. */
 bool scheduler_run_direct(struct scheduler *scheduler, struct modelhost_request *request);

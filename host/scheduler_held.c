@@ -1,4 +1,5 @@
-/* scheduler_held.c - requests that wait for a backend to be opened; see scheduler.h.
+/* scheduler_held.c - requests that wait for a backend: for one to be opened, or because that for whose lane they waited takes no
+ * calls any more; see scheduler.h.
  *
  * They are in the queue, with a deadline, a place among max_queue and a handle that cancels, but have no turn. When an
  * opening ends each is routed again, without the mutex, since that may read files: `is_routed` keeps others from
@@ -24,11 +25,17 @@ static struct modelhost_request *next_held(const struct scheduler *scheduler,
     return request;
 }
 
+/* The model whose caller it is. */
+static struct modelhost_model *first_of(const struct modelhost_request *request)
+{
+    return request->asked != NULL ? request->asked : request->model;
+}
+
 /* Finds the backend and prepares the request for it. */
 static model_status route(struct modelhost_request *request, struct routed_call *ret,
                           struct model_error *err)
 {
-    model_status status = model_route_begin(request->model, NULL, false, ret, err);
+    model_status status = model_route_begin(first_of(request), NULL, false, ret, err);
     if (status != MODEL_OK || ret->waits || ret->serving == request->model)
         return status;
     struct request_job *job = request->job;
@@ -88,7 +95,7 @@ static bool route_one(struct scheduler *scheduler, struct modelhost_request *req
         wait_word_post(&lane->work);
     if (!is_held && status == MODEL_OK && !call.waits)
         (void)model_route_attach(&call, MODEL_CANCELLED, NULL);
-    const bool again = waits && !model_route_is_opening(request->model);
+    const bool again = waits && !model_route_is_opening(first_of(request));
     loaded_model_drop(let_go);
     request_drop(request);
     return again;
@@ -111,4 +118,39 @@ void scheduler_route_held(struct scheduler *scheduler, const struct backend_chai
         }
         uv_mutex_unlock(&scheduler->mutex);
     }
+}
+
+/* What has begun, or belongs to a session, can go on at no other backend. */
+static bool may_go_elsewhere(const struct modelhost_request *request)
+{
+    return !request->is_suspended && request->session == NULL;
+}
+
+/* Under the mutex; whether there were any. */
+static bool hold_waiting(struct scheduler *scheduler, const struct modelhost_model *model)
+{
+    bool any = false;
+    for (struct request_group *group = model->lane_account.waiting, *next_group = NULL;
+         group != NULL; group = next_group) {
+        next_group = group->next_of_model; /* the last of its requests closes it */
+        for (struct modelhost_request *request = group->first, *next = NULL; request != NULL;
+             request = next) {
+            next = request->next;
+            if (!may_go_elsewhere(request))
+                continue;
+            request_queue_remove(&scheduler->queue, request);
+            request_queue_hold(&scheduler->queue, request);
+            any = true;
+        }
+    }
+    return any;
+}
+
+void scheduler_route_waiting(struct scheduler *scheduler, const struct modelhost_model *model)
+{
+    uv_mutex_lock(&scheduler->mutex);
+    const bool any = hold_waiting(scheduler, model);
+    uv_mutex_unlock(&scheduler->mutex);
+    if (any)
+        scheduler_route_held(scheduler, model_route_chain(model));
 }

@@ -315,7 +315,7 @@ model_status model_route_begin(struct modelhost_model *first,
                                struct routed_call *ret, struct model_error *err)
 {
     struct buffer reasons = BUFFER_INIT(MODEL_ERROR_BYTES);
-    struct routed_call call = {.start_ns = clock_now_ns()};
+    struct routed_call call = {.first = first, .start_ns = clock_now_ns()};
     const struct modelhost_session *session = session_of(options);
     say_missing(first, &reasons);
     model_status status = session != NULL ? choose_of_session(first, session, &call, &reasons, err)

@@ -31,7 +31,8 @@ model_status model_route_start_accelerator(struct modelhost_model *model, struct
 
 /* A call that has found its backend. */
 struct routed_call {
-    struct modelhost_model *serving; /* lives as long as the model that was asked for it */
+    struct modelhost_model *first;   /* that was asked for it */
+    struct modelhost_model *serving; /* lives as long as that */
     struct breaker_ticket ticket;
     char *reason; /* why no earlier backend serves; NULL: it is the first */
     int64_t start_ns;
@@ -58,8 +59,8 @@ model_status model_route_attach(struct routed_call *call, model_status status,
  * [any-thread] */
 void model_route_end(struct modelhost_request *request, model_status status, bool has_run,
                      const struct model_error *error);
-/* Logs a change of state, and has the next backend opened when the breaker is open. Without locks; it
- * costs nothing when there is nothing to do. [any-thread] */
+/* Logs a change of state; when the breaker is open has the next backend opened, and finds others for the requests that no lane
+ * has taken yet. Without locks; it costs nothing when there is nothing to do. [any-thread] */
 void model_route_settle(struct modelhost_model *model);
 
 /* The backend on which something that lasts (a session) should begin. [any-thread] */

@@ -9,6 +9,8 @@
 #include "request.h"
 #include "route_opening.h"
 #include "route_text.h"
+#include "scheduler.h"
+#include "host.h"
 #include "worker_model.h"
 
 #include <stdlib.h>
@@ -74,6 +76,9 @@ model_status model_route_attach(struct routed_call *call, model_status status,
         free(call->reason);
         return status;
     }
+    if (request->asked == NULL && call->first != request->model)
+        loaded_model_retain(request->asked = call->first);
+    free(request->fallback_reason); /* of the backend that it waited for */
     request->ticket = call->ticket;
     request->waits_for_backend = call->waits;
     request->fallback_reason = call->reason;
@@ -140,8 +145,10 @@ void model_route_settle(struct modelhost_model *model)
         route_text_refusal(model->package.backend, &route->breaker, route->last_failure.message,
                            now_ns, &text);
     uv_mutex_unlock(&route->mutex);
-    if (state == BREAKER_OPEN)
+    if (state == BREAKER_OPEN) {
         route_want_next(model);
+        scheduler_route_waiting(model->host->scheduler, model);
+    }
     const struct log_subject before = log_set_subject(subject);
     if (state == BREAKER_OPEN)
         log_write(route->chain->log, MODEL_LOG_WARN, "%s",

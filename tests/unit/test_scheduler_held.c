@@ -141,11 +141,92 @@ static void calls_that_waited_in_vain_are_told_why(void **state)
     free(path);
 }
 
+/* ---- those that wait for a lane */
+
+/* The first of them is on the lane, holds it until torch is commanded otherwise, and then is answered. */
+static void ask_while_held(const struct pair *pair, struct async_answer *answers, size_t n)
+{
+    struct model_error err = MODEL_ERROR_INIT;
+    uint32_t n_queued = 0, n_running = 0;
+    command(pair->dir, "torch", "h");
+    for (size_t i = 0; i < n; i++)
+        if (ask_async(pair->model, 0, &answers[i], NULL, &err) != MODEL_OK)
+            fail_msg("%s", err.message);
+    while (n_running == 0)
+        scheduler_count(pair->host->scheduler, &n_queued, &n_running);
+}
+
+/* In one step: while a file is written anew, nothing is commanded. */
+static void fail_from_now_on(const struct pair *pair)
+{
+    char *next = path_join(pair->dir, "torch.next"), *path = path_join(pair->dir, "torch.control");
+    write_file(next, "f", 1);
+    assert_int_equal(rename(next, path), 0);
+    free(next);
+    free(path);
+}
+
+/* One call that fails is enough. */
+static struct pair open_strict(const char *order)
+{
+    struct pair pair = {.dir = scratch_dir()};
+    struct modelhost_load_options options = MODELHOST_LOAD_OPTIONS_INIT;
+    add_backend(pair.dir, "cpu", CPU, "");
+    add_backend(pair.dir, "torch", TORCH, "");
+    pair.host = fickle_host(pair.dir, NULL);
+    options.backend = order;
+    options.breaker_min_calls = 1;
+    pair.model = fickle_load(pair.host, pair.dir, &options);
+    return pair;
+}
+
+/* The first was answered by torch, the second failed there, and a lane that ends one has the next already. */
+#define N_ON_LANE 3
+
+static void assert_status(const struct async_answer *answer, int place, model_status of_others)
+{
+    const model_status wanted = place == 0 ? MODEL_OK : place == 1 ? MODEL_INTERNAL : of_others;
+    if (answer->status != wanted && place != N_ON_LANE - 1)
+        fail_msg("%d: %s", place, answer->message);
+}
+
+static void what_waits_for_a_lane_goes_elsewhere_when_its_backend_is_set_aside(void **state)
+{
+    (void)state;
+    struct pair pair = open_strict("torch,cpu");
+    struct async_answer answers[6];
+    ask_while_held(&pair, answers, 6);
+    fail_from_now_on(&pair);
+    for (int i = 0; i < 6; i++) {
+        wait_for(&answers[i]);
+        assert_status(&answers[i], i, MODEL_OK);
+        if (i >= N_ON_LANE)
+            assert_string_equal(answers[i].backend, "cpu");
+    }
+    close_pair(&pair);
+}
+
+static void what_waits_for_a_lane_is_told_when_no_other_backend_opens(void **state)
+{
+    (void)state;
+    struct pair pair = open_strict("torch,absent");
+    struct async_answer answers[6];
+    ask_while_held(&pair, answers, 6);
+    fail_from_now_on(&pair);
+    for (int i = 0; i < 6; i++) {
+        wait_for(&answers[i]);
+        assert_status(&answers[i], i, MODEL_BUSY);
+    }
+    close_pair(&pair);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(asynchronous_calls_wait_for_the_next_backend_in_the_queue),
         cmocka_unit_test(calls_that_waited_in_vain_are_told_why),
+        cmocka_unit_test(what_waits_for_a_lane_goes_elsewhere_when_its_backend_is_set_aside),
+        cmocka_unit_test(what_waits_for_a_lane_is_told_when_no_other_backend_opens),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -185,10 +185,11 @@ def read(path):
 PY
 }
 
+# There are hundreds of these, and a plugin with sanitizers has 40 MB: a link.
 coreml_package() { # NAME: what $work/made/NAME holds, as a package in $work/NAME
     local backend=$work/$1/backends/coreml
     mkdir -p "$backend"
-    cp "$build/lib/modelhost/plugins/libcoreml-ane.so" "$backend/libmodel.so"
+    ln -s "$(realpath "$build/lib/modelhost/plugins/libcoreml-ane.so")" "$backend/libmodel.so"
     mv "$work/made/$1"/model.ml* "$backend"
     echo '{"model_type": "coreml"}' >"$backend/config.json"
 }

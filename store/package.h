@@ -35,8 +35,8 @@ struct package {
     char manifest_sha256[SHA256_HEX_BYTES]; /* "" unless a signature was wanted */
 };
 
-/* Opens a folder or an archive; `backend` is its name as of backend_name.h; NULL: "cpu", or the only one there is, or a "cpu" that is not there when a
- * package with a manifest has none (tokenizer files only, say). MODEL_NOT_FOUND: "<dir> is not a
+/* Opens a folder or an archive; `backend` is a name as of backend_name.h, or NULL: "cpu", or the only one there is, or
+ * a "cpu" that is not there when a package with a manifest has none (tokenizer files only, say). MODEL_NOT_FOUND: "<dir> is not a
  * package: no metadata.json and no backends/<backend>/libmodel.so". */
 model_status package_open(const char *dir, const char *backend, struct package *ret,
                           struct model_error *err);

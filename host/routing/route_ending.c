@@ -5,12 +5,12 @@
  * and does it, without locks: the next call that asks, and whoever has ended one and let go of the lock. */
 #include "route_ending.h"
 #include "errors.h"
+#include "host.h"
 #include "loaded_model.h"
 #include "request.h"
 #include "route_opening.h"
 #include "route_text.h"
 #include "scheduler.h"
-#include "host.h"
 #include "worker_model.h"
 
 #include <stdlib.h>

@@ -146,22 +146,38 @@ struct hosted {
     char *dir;
 };
 
-/* The package that is in dir, which is freed, with its store below. */
-static inline struct hosted load_hosted(char *dir, int32_t accelerator_start)
+/* A host of one lane for the package that is in dir, which is freed, with its store below; log NULL: nothing is kept. */
+static inline struct hosted create_hosted(char *dir, void (*log)(void *context, int32_t level,
+                                                                 const char *message))
 {
     struct hosted hosted = {.dir = dir};
     struct model_error err = MODEL_ERROR_INIT;
     struct modelhost_options options = MODELHOST_OPTIONS_INIT;
-    struct modelhost_load_options load = MODELHOST_LOAD_OPTIONS_INIT;
     options.store_dir = options.plugin_path = hosted.dir;
     options.lanes = options.threads = 1;
+    options.log = log;
+    if (modelhost_create(&options, &hosted.host, &err) != MODEL_OK)
+        fail_msg("%s", err.message);
+    return hosted;
+}
+
+static inline void load_package(struct hosted *hosted, const struct modelhost_load_options *load)
+{
+    struct model_error err = MODEL_ERROR_INIT;
+    if (modelhost_load_with(hosted->host, hosted->dir, load, &hosted->model, &err) != MODEL_OK)
+        fail_msg("%s", err.message);
+}
+
+/* The package that is in dir, with both its backends. */
+static inline struct hosted load_hosted(char *dir, int32_t accelerator_start)
+{
+    struct hosted hosted = create_hosted(dir, NULL);
+    struct modelhost_load_options load = MODELHOST_LOAD_OPTIONS_INIT;
     load.backend = "coreml,cpu";
     load.breaker_cooldown_ms = 3600000;
     load.accelerator_start = accelerator_start;
     load.kill_grace_ms = 50; /* what hangs ends soon */
-    if (modelhost_create(&options, &hosted.host, &err) != MODEL_OK ||
-        modelhost_load_with(hosted.host, hosted.dir, &load, &hosted.model, &err) != MODEL_OK)
-        fail_msg("%s", err.message);
+    load_package(&hosted, &load);
     return hosted;
 }
 

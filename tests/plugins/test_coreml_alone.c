@@ -12,25 +12,19 @@
 static struct hosted open_alone(const char *config, const char *told, const char *backend,
                                 int32_t accelerator_start)
 {
-    struct hosted hosted = {.dir = scratch_dir()};
-    struct model_error err = MODEL_ERROR_INIT;
-    struct modelhost_options options = MODELHOST_OPTIONS_INIT;
+    struct hosted hosted = create_hosted(scratch_dir(), NULL);
     struct modelhost_load_options load = MODELHOST_LOAD_OPTIONS_INIT;
     char *pipe = path_join(hosted.dir, "pipe");
     add_backend(hosted.dir, "coreml", config);
     tell(hosted.dir, told);
     assert_int_equal(mkfifo(pipe, 0600), 0);
     free(pipe);
-    options.store_dir = options.plugin_path = hosted.dir;
-    options.lanes = options.threads = 1;
     load.backend = backend;
     load.breaker_cooldown_ms = 3600000;
     load.quarantine_after_crashes = 1;
     load.accelerator_start = accelerator_start;
-    assert_int_equal(modelhost_create(&options, &hosted.host, &err), MODEL_OK);
     hosted.host->has_core_ml = true;
-    if (modelhost_load_with(hosted.host, hosted.dir, &load, &hosted.model, &err) != MODEL_OK)
-        fail_msg("%s", err.message);
+    load_package(&hosted, &load);
     return hosted;
 }
 

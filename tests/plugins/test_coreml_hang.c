@@ -98,9 +98,7 @@ static bool is_logged(const char *words)
 /* A new package with a pipe, on one lane. */
 static struct hosted open_with_grace(const char *backends, int64_t kill_grace_ms)
 {
-    struct hosted hosted = {.dir = scratch_dir()};
-    struct model_error err = MODEL_ERROR_INIT;
-    struct modelhost_options options = MODELHOST_OPTIONS_INIT;
+    struct hosted hosted = create_hosted(scratch_dir(), keep_line);
     struct modelhost_load_options load = MODELHOST_LOAD_OPTIONS_INIT;
     char *pipe = path_join(hosted.dir, "pipe");
     add_backend(hosted.dir, "coreml", ONLY_COREML);
@@ -109,15 +107,10 @@ static struct hosted open_with_grace(const char *backends, int64_t kill_grace_ms
     free(pipe);
     logged.n = 0;
     logged.text[0] = '\0';
-    options.store_dir = options.plugin_path = hosted.dir;
-    options.lanes = options.threads = 1;
-    options.log = keep_line;
     load.backend = backends;
     load.accelerator_start = MODELHOST_ACCELERATOR_WAIT;
     load.kill_grace_ms = kill_grace_ms;
-    if (modelhost_create(&options, &hosted.host, &err) != MODEL_OK ||
-        modelhost_load_with(hosted.host, hosted.dir, &load, &hosted.model, &err) != MODEL_OK)
-        fail_msg("%s", err.message);
+    load_package(&hosted, &load);
     return hosted;
 }
 
